@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -66,7 +67,14 @@ class EntryWatch:
                     path.unlink()
 
     def _read(self) -> _Stamps:
-        return _stamps(path for path in self._folder.rglob("*.json") if not path.parent.name.startswith("new-"))
+        walk = os.walk(self._folder)  # without errors: another command may move a folder to its place meanwhile
+        return _stamps(
+            Path(folder, name)
+            for folder, _, names in walk
+            if "new-" not in Path(folder).name  # of another command, and not in its place yet
+            for name in names
+            if name.endswith(".json")
+        )
 
 
 def _stamps(paths: Iterable[Path]) -> _Stamps:

@@ -9,6 +9,7 @@ import pytest
 
 from mlops_ci.core.child_watch import observe_child, watch_children
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.leftovers import scratch_prefix
 from mlops_ci.core.watched_files import DataWatch, EntryWatch
 
 
@@ -65,3 +66,12 @@ def test_records_that_a_child_writes_are_removed_and_ours_stay(tmp_path: Path) -
         with observe_child():
             pass
     assert sorted(tmp_path.iterdir()) == [ours, theirs]
+
+
+def test_what_another_command_has_not_moved_to_its_place_stays(tmp_path: Path) -> None:
+    """Given two commands in one clone, when one writes a record while the other's child runs, then it stays."""
+    made = tmp_path / "fits" / f"{scratch_prefix()}new-1"
+    with watch_children(EntryWatch(tmp_path)), observe_child():
+        made.mkdir(parents=True)
+        (made / "fit.json").write_text("{}")
+    assert (made / "fit.json").exists()
